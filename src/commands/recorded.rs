@@ -161,7 +161,8 @@ impl Recorded<'_> {
             run_after_hook(hook, &journal, record, is_over);
             journal.set_duration(self.begun.elapsed());
         }
-        let job = Reported { reports: self.reports, retry: Some(self.retry), start, journal, log, lines };
+        let (reports, retry) = (self.reports, Some(self.retry));
+        let job = Reported { reports, has_known_reports: true, retry, start, journal, log, lines };
         Ok(Ended { job, begun: self.begun, lock })
     }
 }

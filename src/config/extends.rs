@@ -67,7 +67,9 @@ fn merge(
                 value
             }
             // The forms of a secret exclude each other.
-            (Value::Object(base), Some(Value::Object(patch))) if !secret::is_reference(patch) => {
+            (Value::Object(base), Some(Value::Object(patch)))
+                if !(secret::is_reference(&base) && secret::is_reference(patch)) =>
+            {
                 Value::Object(merge(base, patch, &path, keys))
             }
             (_, Some(_)) => {

@@ -59,12 +59,11 @@ pub fn load_to_drill(path: &Path, environment: &Environment) -> Result<ReadBack,
     })
 }
 
-/// Reads the sections `email` and `mattermost`, for the report that the rest cannot be used. `None` if they cannot be used
-/// either.
+/// Where to report that the configuration cannot be used: its reports without those whose section has a mistake, also if the
+/// file that it extends cannot be used. `None` if that is unknown.
 pub fn load_reports(path: &Path, environment: &Environment) -> Option<Reports> {
-    let is_needed = |path: &str| path.starts_with("email") || path.starts_with("mattermost") || path == WHOLE_FILE;
-    let read = read(path, environment, is_needed, |parts, _, _| Some(parts.reports));
-    read.ok().map(|(Reports { email, mattermost, .. }, ..)| Reports { email, mattermost, ..Reports::default() })
+    let read = read(path, environment, |path| path == WHOLE_FILE, |parts, _, _| Some(parts.reports));
+    read.ok().map(|(reports, ..)| reports)
 }
 
 fn load_partly(path: &Path, environment: &Environment, is_needed: fn(&str) -> bool) -> Result<ReadBack, LoadError> {
@@ -101,9 +100,11 @@ fn read<C>(
     }
     let mut reader = Reader::new(context);
     reader.warnings = reasons;
-    let merged = reader.accept(EXTENDS, extends::merged(own, context));
-    let Some((value, extended)) = merged.filter(|_| reader.mistakes.is_empty()) else {
-        return Err(LoadError::Mistakes { file: path.to_owned(), mistakes: reader.mistakes });
+    let merged = reader.accept(EXTENDS, extends::merged(own.clone(), context));
+    let (value, extended) = match merged.filter(|_| reader.mistakes.is_empty()) {
+        Some(merged) => merged,
+        None if !is_needed(EXTENDS) => (own, None),
+        None => return Err(LoadError::Mistakes { file: path.to_owned(), mistakes: reader.mistakes }),
     };
     let context = context.extending(extended.as_ref());
     reader.context = context;

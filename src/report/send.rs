@@ -11,7 +11,7 @@ use tracing::{Dispatch, dispatcher};
 use crate::config::{Email, Mattermost, Monitor, Reports};
 use crate::exit_code::ExitCode;
 use crate::record::journal::Journal;
-use crate::record::run_record::RunRecord;
+use crate::record::run_record::{NotBegun, RunRecord};
 use crate::record::task::Task;
 use crate::report::log::log_file::LogFile;
 use crate::report::metrics::text::{self, Ended, File};
@@ -24,6 +24,10 @@ use crate::runtime::failpoint::failpoint;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::retry::{Retry, RetryPolicy};
 use crate::runtime::supervisor::{Supervisor, WorkOutcome};
+use crate::runtime::worker::map_in_parallel;
+
+/// The most reports of one kind that are sent at the same time.
+const MAX_PARALLEL: usize = 16;
 
 /// For all reports together; `run.deadline_minutes` limits only the job.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -31,6 +35,7 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 /// A job that has ended, or that could not begin.
 pub(crate) struct Reported {
     pub(crate) reports: Reports,
+    pub(crate) has_known_reports: bool,
     /// `None` if it is unknown.
     pub(crate) retry: Option<RetryPolicy>,
     /// The ping sent when the run started.
@@ -44,10 +49,9 @@ pub(crate) struct Reported {
 /// Reports `jobs` to every channel: jobs with the same section share a mail, a message or a ping. `is_whole`: whether the jobs
 /// are all that write their metrics files.
 pub(crate) fn send(supervisor: &mut Supervisor, jobs: Vec<Reported>, is_whole: bool, clock: &Clock) {
-    let retry = jobs.iter().find_map(|job| job.retry).unwrap_or(RetryPolicy::ONCE);
     jobs.iter().for_each(Reported::warn_of_missing_lines);
     let (interrupt, jobs) = (Interrupt::new(), Arc::from(jobs));
-    let sender = Sender { retry: Retry::new(retry, interrupt.clone()), jobs: Arc::clone(&jobs), clock: clock.clone() };
+    let sender = Sender { interrupt: interrupt.clone(), jobs: Arc::clone(&jobs), clock: clock.clone() };
     let all: Vec<&Reported> = jobs.iter().collect();
     match supervisor.run(move || sender.send(), LIMIT, &interrupt) {
         WorkOutcome::Returned => {}
@@ -64,11 +68,16 @@ pub(crate) fn send(supervisor: &mut Supervisor, jobs: Vec<Reported>, is_whole: b
 
 struct Sender {
     jobs: Arc<[Reported]>,
-    retry: Retry,
+    interrupt: Interrupt,
     clock: Clock,
 }
 
 impl Sender {
+    fn retry(&self, jobs: &[&Reported]) -> Retry {
+        let policy = jobs.iter().find_map(|job| job.retry).unwrap_or(RetryPolicy::ONCE);
+        Retry::new(policy, self.interrupt.clone())
+    }
+
     fn send(&self) {
         let mut tasks = Vec::new();
         for job in self.jobs.iter() {
@@ -76,18 +85,20 @@ impl Sender {
         }
         failpoint("reporting");
         // First, as a stalled mail server may use up the time, and a monitor without a ping raises an alarm.
-        for (monitor, jobs) in groups(&self.jobs, |reports| reports.monitor.as_ref(), Monitor::is_same) {
-            jobs[0].log(|| self.ping(monitor, &jobs));
-        }
-        let mut undelivered = Vec::new();
-        for (email, jobs) in groups(&self.jobs, |reports| reports.email.as_ref(), Email::is_same) {
-            undelivered.extend(jobs[0].log(|| self.mail(email, &jobs)).map(|why| (why, jobs)));
-        }
-        for (mattermost, jobs) in groups(&self.jobs, |reports| reports.mattermost.as_ref(), Mattermost::is_same) {
+        let monitors = groups(&self.jobs, |reports| reports.monitor.as_ref(), Monitor::is_same);
+        // A service that does not answer delays only its own jobs.
+        map_in_parallel(&monitors, MAX_PARALLEL, |(monitor, jobs)| jobs[0].log(|| self.ping(monitor, jobs)));
+        let emails = groups(&self.jobs, |reports| reports.email.as_ref(), Email::is_same);
+        let undelivered =
+            map_in_parallel(&emails, MAX_PARALLEL, |(email, jobs)| jobs[0].log(|| self.mail(email, jobs)));
+        let posts = groups(&self.jobs, |reports| reports.mattermost.as_ref(), Mattermost::is_same);
+        map_in_parallel(&posts, MAX_PARALLEL, |(mattermost, jobs)| {
             let is_affected = |others: &[&Reported]| jobs.iter().any(|job| others.iter().any(|it| ptr::eq(*it, *job)));
-            let undelivered = undelivered.iter().find(|(_, others)| is_affected(others)).map(|(why, _)| why.as_str());
-            jobs[0].log(|| self.post(mattermost, &jobs, undelivered));
-        }
+            let mut failed =
+                undelivered.iter().zip(&emails).filter_map(|(why, (_, jobs))| Some((why.as_deref()?, jobs)));
+            let undelivered = failed.find(|(_, others)| is_affected(others)).map(|(why, _)| why);
+            jobs[0].log(|| self.post(mattermost, jobs, undelivered));
+        });
         for (task, job) in tasks.into_iter().zip(self.jobs.iter()) {
             job.log(|| task.done("finished sending the reports"));
         }
@@ -95,14 +106,15 @@ impl Sender {
 
     /// Pings once, with the worst outcome.
     fn ping(&self, monitor: &Monitor, jobs: &[&Reported]) {
-        let starts: Vec<&StartPing> = jobs.iter().filter_map(|job| job.start.as_ref()).collect();
-        if starts.is_empty() {
+        let mut records = records(jobs);
+        // The run that is under way pings by itself.
+        records.retain(|record| record.not_begun != Some(NotBegun::AlreadyRunning));
+        if records.iter().all(|record| record.not_begun.is_some()) {
             return;
         }
-        starts.into_iter().for_each(StartPing::wait);
-        let records = records(jobs);
+        jobs.iter().filter_map(|job| job.start.as_ref()).for_each(StartPing::wait);
         let (ping, body) = (Ping::for_runs(&records), monitor::body(&records));
-        match self.retry.run("pinging the monitor", || monitor::send(monitor, ping, body.clone())) {
+        match self.retry(jobs).run("pinging the monitor", || monitor::send(monitor, ping, body.clone())) {
             Ok(()) => {
                 let outcome = if ping == Ping::Success { "success" } else { "failure" };
                 log(jobs, &format!("pinged the monitor: {outcome}"));
@@ -120,7 +132,7 @@ impl Sender {
         let undelivered = match mail::build(email, &records, (self.clock)()) {
             Err(error) => Some(with_causes(&error)),
             Ok(message) => {
-                let attempt = |attempt: &dyn Fn() -> _| self.retry.run("sending the mail", attempt);
+                let attempt = |attempt: &dyn Fn() -> _| self.retry(jobs).run("sending the mail", attempt);
                 let deliveries = mail::send(email, &message, attempt);
                 for delivery in deliveries.iter().filter(|delivery| delivery.result.is_ok()) {
                     log(jobs, &format!("mailed to {}", delivery.recipient.email));
@@ -138,7 +150,7 @@ impl Sender {
             return;
         }
         let payload = mattermost::build(mattermost, &records, undelivered_mail);
-        match self.retry.run("posting to Mattermost", || mattermost::send(mattermost, &payload)) {
+        match self.retry(jobs).run("posting to Mattermost", || mattermost::send(mattermost, &payload)) {
             Ok(()) => log(jobs, "posted to Mattermost"),
             Err(error) => warn(jobs, &format!("posting to Mattermost failed: {}", with_causes(&error))),
         }
@@ -193,12 +205,17 @@ fn warn(jobs: &[&Reported], text: &str) {
 /// Jobs with the same file share it.
 fn write_metrics(jobs: &[Reported], is_whole: bool, now: DateTime<FixedOffset>) {
     for (metrics, jobs) in groups(jobs, |reports| reports.metrics.as_ref(), PartialEq::eq) {
-        let records = records(&jobs);
+        let mut records = records(&jobs);
+        let all = records.len();
+        // The run that is under way writes its own.
+        records.retain(|record| record.not_begun != Some(NotBegun::AlreadyRunning));
+        let is_whole = is_whole && records.len() == all;
         let name = metrics.textfile.file_stem().unwrap_or_default().to_string_lossy();
         let path = &match records.iter().any(|record| record.drill.is_some()) {
             true => metrics.textfile.with_file_name(format!("{name}-drill.prom")),
             false => metrics.textfile.clone(),
         };
+        let _lock = textfile::lock(path);
         let previous = textfile::read(path);
         let ended = |record| Ended { record, exit_code: ExitCode::from(RunRecord::outcome(record)) as u8 };
         let ended: Vec<Ended<'_>> = records.iter().map(ended).collect();

@@ -86,3 +86,27 @@ fn a_mistake_in_the_extended_file_is_reported_with_that_file() {
     );
     assert!(site.has_delivered("b"));
 }
+
+#[test]
+fn a_section_with_one_key_is_merged_like_any_other() {
+    let site = Site::new(&["a"]);
+    let mut common = site.setup.config.clone();
+    common["log"] = json!({"format": "json"});
+    site.write("_common.json", &common);
+    site.write_job("a", json!({"log": {"file": "../log.log"}}));
+    let outcome = site.call("run", &[]);
+    outcome.exited_with(0);
+    assert!(outcome.log.lines().all(|line| line.starts_with('{')), "{}", outcome.log);
+}
+
+#[test]
+fn a_job_whose_extended_file_is_missing_is_reported_to_its_own_address() {
+    let site = Site::new(&["a", "b"]);
+    let mut email = site.setup.config["email"].clone();
+    email["to"] = json!(["customer@example.org"]);
+    site.write_job("b", json!({"extends": "_missing.json", "email": email}));
+    site.call("run", &[]).exited_with(3);
+    let mails = site.setup.mail.messages();
+    let to = |address: &str| mails.iter().filter(|mail| mail.to == [address]).count();
+    assert_eq!((mails.len(), to("operator@example.org"), to("customer@example.org")), (2, 1, 1));
+}

@@ -70,7 +70,8 @@ pub(crate) fn last_post(setup: &Setup) -> String {
 pub(crate) fn metric(file: &Path, metric: &str) -> Option<f64> {
     let text = fs::read_to_string(file).unwrap();
     assert!(text.ends_with("# EOF\n"), "{text}");
-    let line =
-        text.lines().find(|line| line.starts_with(&format!("scripting_system_{metric}{{textfile=\"shop\"}} ")))?;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(&format!("scripting_system_{metric}{{textfile=\"shop\",job=\"config\"}} ")))?;
     Some(line.rsplit_once(' ').unwrap().1.parse().unwrap())
 }

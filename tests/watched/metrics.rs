@@ -68,6 +68,7 @@ impl Metrics {
             for mut sample in family.samples {
                 assert_eq!(sample.name, family.name);
                 assert_eq!(sample.labels.remove("textfile").as_deref(), Some("job"), "{sample:?}");
+                assert_eq!(sample.labels.remove("job").as_deref(), Some("config"), "{sample:?}");
                 let mut key = sample.name.strip_prefix(PREFIX).expect("the prefix").to_owned();
                 for (label, value) in sample.labels {
                     assert!(["outcome", "task"].contains(&label.as_str()), "{label}");

@@ -11,7 +11,7 @@ use crate::commands::invocation::Invocation;
 use crate::commands::recorded::{NotBegun, log_refusal};
 use crate::commands::run::job::{Night, prepare};
 use crate::commands::summary;
-use crate::config::{self, Email, JobFile, LoadError, Mattermost, Monitor, Reports};
+use crate::config::{self, Email, JobFile, LoadError, Mattermost, Monitor, Reports, runs_programs};
 use crate::exit_code::ExitCode;
 use crate::record::journal::Journal;
 use crate::record::run_record::{self, RunRecord};
@@ -41,6 +41,7 @@ pub(super) fn run(
     };
     let folder = Folder { night, invocation, signals, progress: Progress::on_terminal(), pinged: Mutex::default() };
     let mut ended = map_in_parallel(&jobs, parallel, |job| folder.run_job(job));
+    let is_whole = is_whole && ended.iter().all(|job| job.has_known_reports);
     report_unknown_jobs_with_others(&mut ended);
     let is_logged = ended.iter().all(|job| job.log.as_ref().is_some_and(LogFile::is_stream));
     let journals: Vec<Journal> = ended.iter().map(|job| job.journal.clone()).collect();
@@ -92,7 +93,8 @@ impl Folder<'_> {
             Err(NotBegun { why, reason }) => {
                 journal.set_not_begun(why);
                 journal.begin(Task::ReadConfiguration).failed(&reason);
-                Reported { reports: config.reports, retry: Some(config.retry), start: None, journal, log, lines }
+                let (reports, retry) = (config.reports, Some(config.retry));
+                Reported { reports, has_known_reports: true, retry, start: None, journal, log, lines }
             }
         }
     }
@@ -110,24 +112,30 @@ impl Folder<'_> {
         let journal = self.journal(job);
         journal.set_not_begun(run_record::NotBegun::Misconfigured);
         lines.iter().for_each(|line| journal.begin(Task::ReadConfiguration).failed(line));
-        let reports = config::load_reports(&job.file, self.invocation.environment);
-        self.unstarted(journal, reports.unwrap_or_default())
+        self.unstarted(journal, config::load_reports(&job.file, self.invocation.environment))
     }
 
     fn not_started(&self, job: &JobFile, cause: Interruption) -> Reported {
         let journal = self.journal(job);
         journal.set_interruption(cause);
         journal.stop_unfinished(&format!("not started: {}", Interrupted(cause)), false);
-        self.unstarted(journal, Reports::default())
+        // A program that prints a secret could take too long now.
+        let may_load = !runs_programs(&job.file);
+        self.unstarted(
+            journal,
+            may_load.then(|| config::load_reports(&job.file, self.invocation.environment)).flatten(),
+        )
     }
 
     fn journal(&self, job: &JobFile) -> Journal {
         Journal::new(self.night.record(&job.name, &[]))
     }
 
-    fn unstarted(&self, journal: Journal, reports: Reports) -> Reported {
-        let lines = dispatcher::get_default(Clone::clone);
-        Reported { reports, retry: None, start: None, journal, log: None, lines }
+    /// `reports` are `None` if they are unknown.
+    fn unstarted(&self, journal: Journal, reports: Option<Reports>) -> Reported {
+        let (lines, has_known_reports) = (dispatcher::get_default(Clone::clone), reports.is_some());
+        let reports = reports.unwrap_or_default();
+        Reported { reports, has_known_reports, retry: None, start: None, journal, log: None, lines }
     }
 }
 
@@ -137,11 +145,8 @@ fn report_unknown_jobs_with_others(jobs: &mut [Reported]) {
     let posts: Vec<Mattermost> = jobs.iter().filter_map(|job| job.reports.mattermost.clone()).collect();
     let email = emails.iter().max_by_key(|one| emails.iter().filter(|other| one.is_same(other)).count());
     let post = posts.iter().max_by_key(|one| posts.iter().filter(|other| one.is_same(other)).count());
-    for job in jobs.iter_mut().filter(|job| job.log.is_none()) {
-        let reports = &mut job.reports;
-        if reports.email.is_none() && reports.mattermost.is_none() {
-            (reports.email, reports.mattermost) = (email.cloned(), post.cloned());
-        }
+    for job in jobs.iter_mut().filter(|job| !job.has_known_reports) {
+        (job.reports.email, job.reports.mattermost) = (email.cloned(), post.cloned());
     }
 }
 

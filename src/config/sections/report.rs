@@ -27,11 +27,12 @@ pub struct Email {
 }
 
 impl Email {
-    /// Whether both send the same mails to the same people. Passwords are not compared.
+    /// Whether both send the same mails to the same people, in the same way.
     pub fn is_same(&self, other: &Email) -> bool {
         let address = |server: &MailServer| {
-            let username = server.credentials.as_ref().map(|login| login.username.clone());
-            (server.host.clone(), server.port, server.security, server.ca_file.clone(), username)
+            let login = server.credentials.as_ref();
+            let login = login.map(|login| (login.username.clone(), login.password.expose_secret().to_owned()));
+            (server.host.clone(), server.port, server.security, server.ca_file.clone(), login)
         };
         let rest = |email: &Email| (email.send, email.subject.clone(), email.attach_log);
         (&self.from, &self.to) == (&other.from, &other.to)

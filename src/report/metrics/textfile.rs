@@ -1,5 +1,6 @@
 //! The metrics file. node_exporter's textfile collector may read it at any moment, so it is replaced atomically.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use crate::disk::{atomic_file, bounded_read};
 const MODE: u32 = 0o644;
 
 /// In bytes; the program writes a few thousand.
-const MAX_READ: u64 = 1024 * 1024;
+const MAX_READ: u64 = 64 * 1024 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -24,6 +25,13 @@ pub struct TextfileError {
 /// `None` if the file is missing or unreadable.
 pub fn read(path: &Path) -> Option<String> {
     String::from_utf8(bounded_read::read(path, MAX_READ).ok()?).ok()
+}
+
+/// Keeps other runs from writing the files in the folder of `path` until the result is dropped (flock(2)). `None` if that is
+/// not possible; then the last one wins.
+pub fn lock(path: &Path) -> Option<File> {
+    let folder = File::open(path.parent()?).ok()?;
+    folder.lock().ok().map(|()| folder)
 }
 
 /// A reader finds the old or the new text, even after a power failure. After an error, the file is unchanged.

@@ -62,6 +62,8 @@ step() {
 }
 
 export OPENSSL_NO_VENDOR=1
+# Most tests wait for servers.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-3}
 step shellcheck --external-sources scripts/*.sh scripts/*/*.sh packaging/debian/p* .ci/run
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --locked -- -D warnings

@@ -34,9 +34,7 @@ fn each_job_runs_the_hook_of_the_file_that_it_extends_with_its_own_record() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let records = site.setup.path("records");
     fs::create_dir(&records).unwrap();
-    let mut common = site.setup.config.clone();
-    common["hooks"] = json!({"after": {"command": ["./store", records]}});
-    site.write("_common.json", &common);
+    site.change_common(|common| common["hooks"] = json!({"after": {"command": ["./store", records]}}));
     site.write_job("shop", json!({"hooks": {"after": {"timeout_seconds": 30}}}));
     site.call("run", &["--parallel", "2"]).exited_with(0);
     let mut names: Vec<Value> = fs::read_dir(&records)
@@ -52,10 +50,10 @@ fn each_job_runs_the_hook_of_the_file_that_it_extends_with_its_own_record() {
 #[test]
 fn the_logs_of_several_jobs_on_standard_output_are_all_that_is_printed() {
     let site = Site::new(&["blog", "shop"]);
-    let mut common = site.setup.config.clone();
-    common["log"]["file"] = json!("-");
-    common["source"]["dump"] = json!("missing.sql");
-    site.write("_common.json", &common);
+    site.change_common(|common| {
+        common["log"]["file"] = json!("-");
+        common["source"]["dump"] = json!("missing.sql");
+    });
     let outcome = site.call("run", &["--parallel", "2"]);
     outcome.exited_with(4);
     assert_eq!(outcome.stderr, "");

@@ -73,9 +73,7 @@ fn an_extended_file_that_cannot_be_used_stops_only_its_jobs() {
 #[test]
 fn a_mistake_in_the_extended_file_is_reported_with_that_file() {
     let site = Site::new(&["a", "b"]);
-    let mut common = site.setup.config.clone();
-    common["retry"]["attempts"] = json!("many");
-    site.write("_common.json", &common);
+    site.change_common(|common| common["retry"]["attempts"] = json!("many"));
     site.write_job("b", json!({"retry": {"attempts": 2}}));
     let outcome = site.call("run", &[]);
     outcome.exited_with(3);
@@ -90,9 +88,7 @@ fn a_mistake_in_the_extended_file_is_reported_with_that_file() {
 #[test]
 fn a_section_with_one_key_is_merged_like_any_other() {
     let site = Site::new(&["a"]);
-    let mut common = site.setup.config.clone();
-    common["log"] = json!({"format": "json"});
-    site.write("_common.json", &common);
+    site.change_common(|common| common["log"] = json!({"format": "json"}));
     site.write_job("a", json!({"log": {"file": "../log.log"}}));
     let outcome = site.call("run", &[]);
     outcome.exited_with(0);

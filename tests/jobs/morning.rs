@@ -18,11 +18,7 @@ const NAMES: [&str; 12] =
 fn of_twelve_jobs_one_misconfigured_one_failed_one_stale_and_one_locked_the_others_deliver_with_one_report() {
     let site = Site::new(&NAMES);
     let pings = PingServer::builder().start();
-    let textfile = site.setup.path("jobs.prom");
-    let mut common = site.setup.config.clone();
-    common["monitor"] = json!({"ping_url": pings.url(), "ca_file": common["source"]["ca_file"]});
-    common["metrics"] = json!({"textfile": textfile});
-    site.write("_common.json", &common);
+    let textfile = site.watch(&pings);
     site.write_job("crm", json!({"sftp": {"direktory": "x"}}));
     site.write_job("forum", json!({"source": {"url": site.setup.web.url("/missing.zip")}}));
     let old = Entry::new(DUMP, site.setup.dump.clone()).extended_time(site.setup.modified - TimeDelta::days(3));
@@ -83,11 +79,7 @@ fn of_twelve_jobs_one_misconfigured_one_failed_one_stale_and_one_locked_the_othe
 fn a_job_that_cannot_begin_counts_in_the_shared_ping_and_keeps_its_metrics() {
     let site = Site::new(&["a", "b", "c"]);
     let pings = PingServer::builder().start();
-    let textfile = site.setup.path("jobs.prom");
-    let mut common = site.setup.config.clone();
-    common["monitor"] = json!({"ping_url": pings.url(), "ca_file": common["source"]["ca_file"]});
-    common["metrics"] = json!({"textfile": textfile});
-    site.write("_common.json", &common);
+    let textfile = site.watch(&pings);
     site.call("run", &[]).exited_with(0);
     site.write_job("b", json!({"sftp": {"port": 0}}));
     site.call("run", &[]).exited_with(3);
@@ -147,14 +139,7 @@ fn jobs_with_other_reports_are_reported_separately() {
 #[test]
 fn a_password_refused_for_one_job_is_not_offered_again_by_another() {
     let mut site = Site::new(&["a", "b", "c"]);
-    let server = site.setup.serve_sftp(|builder| builder);
-    let mut common = site.setup.config.clone();
-    common["sftp"]["password"] = json!("wrong-p4ssword");
-    common["sftp"].as_object_mut().unwrap().remove("directory");
-    site.write("_common.json", &common);
-    for name in ["a", "b", "c"] {
-        site.write_job(name, json!({"sftp": {"directory": name}}));
-    }
+    let server = site.refuse_passwords(&["a", "b", "c"]);
     site.call("run", &["--parallel", "3"]).exited_with(4).logged("refused for another job");
     let passwords = server.auth_attempts().into_iter().filter(|attempt| attempt.method == "password").count();
     assert_eq!(passwords, 1);

@@ -13,9 +13,7 @@ use crate::site::Site;
 fn a_signal_ends_all_jobs_within_five_seconds_and_the_report_lists_those_that_did_not_run() {
     let site = Site::new(&["a", "b", "c", "d"]);
     let stalling = HttpsServer::builder(&site.setup.path("web")).stall_after(10_000, 9).start();
-    let mut common = site.setup.config.clone();
-    common["source"]["url"] = json!(stalling.url("/my_zip.zip"));
-    site.write("_common.json", &common);
+    site.change_common(|common| common["source"]["url"] = json!(stalling.url("/my_zip.zip")));
     let mut command = site.command("run", &["--parallel", "2"]);
     let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the downloads", || stalling.requests() >= 4);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
+use testkit::servers::{PingServer, SftpServer};
 use testkit::{Outcome, Setup};
 
 pub(crate) struct Site {
@@ -55,6 +56,36 @@ impl Site {
         let path = self.folder().join(file);
         fs::write(&path, text).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Writes `_common.json` again, changed.
+    pub(crate) fn change_common(&self, change: impl FnOnce(&mut Value)) {
+        let mut common = self.setup.config.clone();
+        change(&mut common);
+        self.write("_common.json", &common);
+    }
+
+    /// Reports to a monitor, and with metrics in one textfile, of which the path is returned.
+    pub(crate) fn watch(&self, monitor: &PingServer) -> PathBuf {
+        let textfile = self.setup.path("jobs.prom");
+        self.change_common(|common| {
+            common["monitor"] = json!({"ping_url": monitor.url(), "ca_file": common["source"]["ca_file"]});
+            common["metrics"] = json!({"textfile": textfile});
+        });
+        textfile
+    }
+
+    /// Lets the jobs use a server that refuses their password.
+    pub(crate) fn refuse_passwords(&mut self, names: &[&str]) -> SftpServer {
+        let server = self.setup.serve_sftp(|builder| builder);
+        self.change_common(|common| {
+            common["sftp"]["password"] = json!("wrong-p4ssword");
+            common["sftp"].as_object_mut().unwrap().remove("directory");
+        });
+        for name in names {
+            self.write_job(name, json!({"sftp": {"directory": name}}));
+        }
+        server
     }
 
     pub(crate) fn directory(&self, name: &str) -> PathBuf {

@@ -21,7 +21,7 @@ const DEFAULT_FILE: &str = "/etc/scripting-system/config.json";
 pub(super) struct Selected {
     pub(super) jobs: Vec<JobFile>,
     pub(super) is_folder: bool,
-    /// They are all jobs of the folder.
+    /// Whether they are all jobs of the folder.
     pub(super) is_whole: bool,
 }
 
@@ -62,8 +62,11 @@ pub(super) fn work_through(
         }
     }
     if has_headings && codes.len() > 1 {
-        let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
-        print_line(&format!("\n{}; with another exit code than 0: {others}", count(codes.len(), "job")));
+        let result = match others.as_slice() {
+            [] => ", all successful".to_owned(),
+            others => format!("; exit codes other than 0: {}", others.join(", ")),
+        };
+        print_line(&format!("\n{}{result}", count(codes.len(), "job")));
     }
     ExitCode::worst(codes)
 }

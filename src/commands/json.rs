@@ -12,6 +12,7 @@ use crate::commands::invocation::Invocation;
 use crate::commands::jobs::{select, work_through};
 use crate::config::JobFile;
 use crate::exit_code::ExitCode;
+use crate::report::document::text;
 
 /// One document for a configuration file; for a folder, a list with an entry for each selected job, in the order of their names.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -70,16 +71,11 @@ pub(super) fn print_documents<Document: Serialize>(
         Some(Entry::Failed(_)) if !selected.is_folder => return code,
         last => Output::Folder(entries.into_iter().chain(last).collect()),
     };
-    foreground::conclude(print_json(text(&output)).map(|()| code))
+    foreground::conclude(print(&text(&output)).map(|()| code))
 }
 
-/// `document`, indented, with a final newline.
-pub(super) fn text(document: &impl Serialize) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(document).map(|json| json + "\n")
-}
-
-/// The JSON Schema (draft 2020-12) of `Document`, as [`text`].
-pub(super) fn schema<Document: JsonSchema>(title: &str) -> serde_json::Result<String> {
+/// The JSON Schema (draft 2020-12) of `Document`.
+pub(super) fn schema<Document: JsonSchema>(title: &str) -> String {
     // For serialization: every field is required, even if it is null.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut schema = generator.into_root_schema_for::<Document>();
@@ -88,12 +84,7 @@ pub(super) fn schema<Document: JsonSchema>(title: &str) -> serde_json::Result<St
 }
 
 pub(super) fn print_schema<Document: JsonSchema>(title: &str) -> Result<ExitCode, CommandError> {
-    print_json(schema::<Output<Document>>(title)).map(|()| ExitCode::Success)
-}
-
-fn print_json(text: serde_json::Result<String>) -> Result<(), CommandError> {
-    // Fails only on keys that are not strings.
-    print(&text.map_err(|error| CommandError::Failed(error.to_string()))?)
+    print(&schema::<Output<Document>>(title)).map(|()| ExitCode::Success)
 }
 
 pub(super) fn print(text: &str) -> Result<(), CommandError> {

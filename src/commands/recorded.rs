@@ -17,7 +17,7 @@ use crate::disk::lock::{Lock, LockError};
 use crate::exit_code::ExitCode;
 use crate::pipeline::run_after_hook;
 use crate::record::journal::Journal;
-use crate::record::run_record::{self, Outcome, RunRecord, State};
+use crate::record::run_record::{self, Outcome, RunRecord};
 use crate::record::task::Task;
 use crate::report::document::{self, RunDocument};
 use crate::report::log::log_file::{self, LogFile};
@@ -69,14 +69,6 @@ pub(super) struct Tools {
     pub(super) progress: Progress,
 }
 
-/// Work that has ended and is not reported yet.
-pub(super) struct Ended {
-    pub(super) job: Reported,
-    begun: Instant,
-    /// Dropping it lets the next run begin.
-    pub(super) lock: Option<Lock>,
-}
-
 /// Why the work did not begin.
 pub(super) struct NotBegun {
     pub(super) why: run_record::NotBegun,
@@ -90,8 +82,8 @@ impl Recorded<'_> {
         lock: Result<Option<Lock>, LockError>,
         work: impl FnOnce(Tools) + Send + 'static,
     ) -> ExitCode {
-        let (kind, as_json, verbose, clock, dry_run) =
-            (self.kind, self.as_json, self.invocation.verbose, self.invocation.clock, self.record.dry_run);
+        let Recorded { kind, as_json, begun, invocation, .. } = self;
+        let (verbose, clock, dry_run) = (invocation.verbose, invocation.clock, self.record.dry_run);
         let signals = match self.invocation.signals() {
             Ok(signals) => signals,
             Err(error) => {
@@ -105,7 +97,7 @@ impl Recorded<'_> {
         let _lines = dispatcher::set_default(&lines);
         let is_logged = log.as_ref().is_some_and(LogFile::is_stream);
         let opened = (journal.clone(), log, lines);
-        let ended = match self.work(opened, &signals, progress, lock, work) {
+        let (job, _lock) = match self.work(opened, &signals, progress, lock, work) {
             Ok(ended) => ended,
             Err(NotBegun { why, reason }) => {
                 if as_json {
@@ -115,11 +107,10 @@ impl Recorded<'_> {
                 return Outcome::NotBegun(why).into();
             }
         };
-        let (begun, _lock) = (ended.begun, ended.lock);
         if dry_run {
             journal.skip(Task::Report, "dry run");
         } else {
-            send::send(&mut Supervisor::new(&signals), vec![ended.job], false, clock);
+            send::send(&mut Supervisor::new(&signals), vec![job], false, clock);
         }
         journal.set_duration(begun.elapsed());
         conclude(&journal, kind, verbose, as_json, is_logged)
@@ -133,7 +124,8 @@ impl Recorded<'_> {
         (journal, log)
     }
 
-    /// Does `work` while it holds the lock. This thread must already log to the dispatcher in `log`.
+    /// Does `work` while it holds the lock. This thread must already log to the dispatcher in `log`. Also returns the lock: dropping
+    /// it lets the next run begin.
     pub(super) fn work(
         self,
         (journal, log, lines): (Journal, Option<LogFile>, Dispatch),
@@ -141,7 +133,7 @@ impl Recorded<'_> {
         progress: Progress,
         lock: Result<Option<Lock>, LockError>,
         work: impl FnOnce(Tools) + Send + 'static,
-    ) -> Result<Ended, NotBegun> {
+    ) -> Result<(Reported, Option<Lock>), NotBegun> {
         let lock = lock.map_err(|error| not_locked(&error, if self.kind == Kind::Drill { "drill" } else { "run" }))?;
         let task = journal.begin(Task::ReadConfiguration);
         self.warnings.iter().for_each(|warning| journal.warn(Task::ReadConfiguration, warning));
@@ -161,9 +153,8 @@ impl Recorded<'_> {
             run_after_hook(hook, &journal, record, is_over);
             journal.set_duration(self.begun.elapsed());
         }
-        let (reports, retry) = (self.reports, Some(self.retry));
-        let job = Reported { reports, has_known_reports: true, retry, start, journal, log, lines };
-        Ok(Ended { job, begun: self.begun, lock })
+        let (reports, retry) = (Some(self.reports), Some(self.retry));
+        Ok((Reported { reports, retry, start, journal, log, lines }, lock))
     }
 }
 
@@ -222,10 +213,7 @@ fn record_end(journal: &Journal, ended: &WorkOutcome, interrupt: &Interrupt, lim
 
 /// Prints the `record` of a job that did not begin as a JSON document.
 pub(super) fn print_not_begun(mut record: RunRecord, why: run_record::NotBegun, reasons: &[String]) {
-    record.not_begun = Some(why);
-    for reason in reasons {
-        record.end(Task::ReadConfiguration, State::Failed, reason, None);
-    }
+    record.set_not_begun(why, reasons);
     let _ = write!(io::stdout(), "{}", document::text(&RunDocument::new(&record)));
 }
 

@@ -3,24 +3,24 @@
 mod folder;
 mod job;
 
-use std::io::{self, Write as _};
 use std::time::Instant;
 
 use crate::cli;
+use crate::commands::foreground;
 use crate::commands::invocation::Invocation;
 use crate::commands::jobs::{Selected, select};
+use crate::commands::json;
 use crate::commands::recorded::{print_not_begun, refuse};
 use crate::commands::run::job::{Night, prepare};
 use crate::config::{self, JobFile};
 use crate::exit_code::ExitCode;
 use crate::record::run_record::NotBegun;
-use crate::report::document;
+use crate::report::document::RunDocument;
 
 pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
     if arguments.json_schema {
-        let printed = io::stdout().write_all(document::schema().as_bytes());
-        let failed = |error: io::Error| eprintln!("scripting-system: writing to standard output: {error}");
-        return printed.map_err(failed).map_or(ExitCode::Failed, |()| ExitCode::Success);
+        let schema = json::schema::<RunDocument>("scripting-system run --json");
+        return foreground::conclude(json::print(&schema).map(|()| ExitCode::Success));
     }
     let (begun, started, dry_run) = (Instant::now(), (invocation.clock)(), arguments.dry_run);
     let today = arguments.date.unwrap_or(started.date_naive());
@@ -34,15 +34,14 @@ pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
     };
     let night = Night { today, started, dry_run, as_json: arguments.json, is_folder };
     match jobs.as_slice() {
-        [JobFile { file, .. }] if !is_folder => match config::load(file, invocation.environment) {
+        [JobFile { file, name, .. }] if !is_folder => match config::load(file, invocation.environment) {
             Ok(config) => {
                 let (recorded, lock, work) = prepare(file, &config, begun, &night, invocation);
                 recorded.run(lock, work)
             }
             Err(error) => {
                 if arguments.json {
-                    let name = file.file_stem().unwrap_or_default().to_string_lossy();
-                    print_not_begun(night.record(&name, &[]), NotBegun::Misconfigured, &error.lines());
+                    print_not_begun(night.record(name, &[]), NotBegun::Misconfigured, &error.lines());
                 }
                 refuse(file, dry_run, &error, invocation)
             }

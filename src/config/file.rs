@@ -50,8 +50,3 @@ pub(super) fn folder_of(path: &Path) -> PathBuf {
     };
     parent.canonicalize().or_else(|_| std::path::absolute(parent)).unwrap_or_else(|_| parent.to_owned())
 }
-
-/// Whether the configuration `path` itself may run programs, for secrets or as hooks.
-pub fn runs_programs(path: &Path) -> bool {
-    bounded_read::read(path, MAX_FILE_BYTES).is_ok_and(|text| String::from_utf8_lossy(&text).contains("\"command\""))
-}

@@ -68,7 +68,7 @@ pub fn jobs(path: &Path, environment: &Environment) -> Result<Vec<JobFile>, Load
     let fix = "give one of them another archive.name or sftp.directory";
     let problems = [
         (by_name, NAME, "is also the name of", "write another name into one of them"),
-        (by_destination, "sftp.directory", "with archive.name is also the destination of", fix),
+        (by_destination, "sftp.directory", "receives archives with the same names from", fix),
     ];
     for (groups, key, problem, fix) in problems {
         for group in groups {

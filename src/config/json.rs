@@ -65,6 +65,14 @@ impl Value {
         if let Value::Text(text) = self { Some(text) } else { None }
     }
 
+    /// Whether an object in it has the member `key`.
+    pub(super) fn has_member(&self, key: &str) -> bool {
+        match self {
+            Value::Object(members) => members.iter().any(|(name, value)| name == key || value.has_member(key)),
+            _ => false,
+        }
+    }
+
     /// The first member `key` of an object.
     pub(super) fn member(&self, key: &str) -> Option<&Value> {
         let Value::Object(members) = self else { return None };

@@ -66,6 +66,14 @@ pub fn load_reports(path: &Path, environment: &Environment) -> Option<Reports> {
     read.ok().map(|(reports, ..)| reports)
 }
 
+/// Whether [`load_reports`] may run programs that print secrets; also if that is unknown.
+pub fn runs_programs(path: &Path, environment: &Environment) -> bool {
+    let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
+    let context = Context::new(path, &folder, environment, &trust);
+    let merged = file::read(path).ok().and_then(|own| extends::merged(own, context).ok());
+    merged.is_none_or(|(value, _)| value.has_member("command"))
+}
+
 fn load_partly(path: &Path, environment: &Environment, is_needed: fn(&str) -> bool) -> Result<ReadBack, LoadError> {
     let (config, ignored, mut warnings) = read(path, environment, is_needed, ReadBack::of)?;
     let ignored: Vec<String> = ignored.iter().map(Mistake::to_string).collect();

@@ -29,9 +29,10 @@ pub use command::CommandLine;
 pub use documents::{json_schema, template};
 pub use effective::{EffectiveKey, effective};
 pub use environment::Environment;
-pub use file::runs_programs;
 pub use folder::{JobFile, is_folder, jobs};
-pub use load::{load, load_reports, load_to_drill, load_to_prune, load_to_read_back, log_file_of_broken};
+pub use load::{
+    load, load_reports, load_to_drill, load_to_prune, load_to_read_back, log_file_of_broken, runs_programs,
+};
 pub use mistakes::{LoadError, Mistake};
 pub use read_back::ReadBack;
 pub use sections::archive::{Archive, Compression};

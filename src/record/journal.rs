@@ -199,8 +199,9 @@ impl Journal {
         self.record().interruption = Some(cause);
     }
 
-    pub fn set_not_begun(&self, why: NotBegun) {
-        self.record().not_begun = Some(why);
+    /// See [`RunRecord::set_not_begun`]. Logs nothing.
+    pub fn set_not_begun(&self, why: NotBegun, reasons: &[String]) {
+        self.record().set_not_begun(why, reasons);
     }
 
     pub fn set_duration(&self, duration: Duration) {

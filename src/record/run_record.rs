@@ -188,6 +188,7 @@ pub struct RunRecord {
     /// How old the last drill is, for the report of a run.
     pub last_drill: Option<String>,
     pub interruption: Option<Interruption>,
+    /// See [`set_not_begun`](RunRecord::set_not_begun).
     pub not_begun: Option<NotBegun>,
     /// The first task that panicked.
     pub panicked: Option<Task>,
@@ -268,6 +269,14 @@ impl RunRecord {
             self.notes.push(Note { level, task, text: text.clone() });
         }
         text
+    }
+
+    /// Records that the job did not begin, for each of the `reasons`.
+    pub fn set_not_begun(&mut self, why: NotBegun, reasons: &[String]) {
+        self.not_begun = Some(why);
+        for reason in reasons {
+            self.end(Task::ReadConfiguration, State::Failed, reason, None);
+        }
     }
 
     /// Adds a note about `task` and returns `text` as recorded. A warning changes [`State::Done`] to [`State::Warned`].

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, SecondsFormat};
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
@@ -13,7 +12,6 @@ use crate::record::run_record::{ArchiveFacts, Delivery, FolderFacts, Level, RunR
 
 /// A run of one job. Fields may be added; those here keep their names and meanings as long as `schema_version` is the same.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(title = "scripting-system run --json")]
 pub struct RunDocument {
     /// The version of this format.
     #[schemars(extend("const" = 1))]
@@ -158,14 +156,7 @@ impl RunDocument {
     }
 }
 
-/// The JSON Schema (draft 2020-12) of a document.
-pub fn schema() -> String {
-    // For serialization: every field is required, even if it is null.
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    text(&generator.into_root_schema_for::<RunDocument>())
-}
-
-/// A document, an array of documents or a schema as indented JSON, with a final newline.
+/// `json`, a document or a schema, as indented JSON, with a final newline.
 pub fn text(json: &impl Serialize) -> String {
     // Only keys that are not strings cannot be serialised.
     serde_json::to_string_pretty(json).map(|json| json + "\n").unwrap_or_default()
@@ -175,7 +166,7 @@ fn rfc3339(moment: DateTime<FixedOffset>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Secs, false)
 }
 
-/// In milliseconds' steps.
+/// Rounded down to milliseconds.
 fn seconds(duration: Duration) -> f64 {
     duration.as_millis() as f64 / 1000.0
 }

@@ -34,8 +34,8 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// A job that has ended, or that could not begin.
 pub(crate) struct Reported {
-    pub(crate) reports: Reports,
-    pub(crate) has_known_reports: bool,
+    /// `None` if they are unknown.
+    pub(crate) reports: Option<Reports>,
     /// `None` if it is unknown.
     pub(crate) retry: Option<RetryPolicy>,
     /// The ping sent when the run started.
@@ -181,7 +181,7 @@ fn groups<'a, S>(
 ) -> Vec<(&'a S, Vec<&'a Reported>)> {
     let mut groups: Vec<(&S, Vec<&Reported>)> = Vec::new();
     for job in jobs {
-        let Some(section) = section(&job.reports) else { continue };
+        let Some(section) = job.reports.as_ref().and_then(&section) else { continue };
         match groups.iter_mut().find(|(other, _)| is_same(other, section)) {
             Some((_, jobs)) => jobs.push(job),
             None => groups.push((section, vec![job])),

@@ -52,10 +52,10 @@ fn list_shows_each_job_below_its_name() {
         assert!(listed.stderr.contains(words), "{words:?}: {}", listed.all());
     }
     let last = listed.stdout.lines().last().unwrap();
-    assert_eq!(last, "4 jobs; with another exit code than 0: shop (4), wiki (3)");
+    assert_eq!(last, "4 jobs; exit codes other than 0: shop (4), wiki (3)");
     let good = site.call("list", &["--job", "www", "--job", "blog"]);
     good.exited_with(0);
-    assert!(good.stdout.ends_with("\n2 jobs; with another exit code than 0: none\n"), "{}", good.all());
+    assert!(good.stdout.ends_with("\n2 jobs, all successful\n"), "{}", good.all());
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn check_continues_after_a_mistake_and_reports_two_jobs_with_one_destination() {
     checked.exited_with(3);
     assert_eq!(headings(&checked), ["== a ==", "== b ==", "== c =="]);
     assert!(checked.stdout.contains("a test file was created"), "{}", checked.all());
-    assert!(checked.stdout.ends_with("\n3 jobs; with another exit code than 0: a (3), b (3)\n"));
+    assert!(checked.stdout.ends_with("\n3 jobs; exit codes other than 0: a (3), b (3)\n"));
     let checked = site.call("check", &["--json"]);
     checked.exited_with(3);
     let document = document("check", &checked);
@@ -109,9 +109,7 @@ fn verify_and_prune_go_through_the_jobs() {
         old.write_all(b"old").unwrap();
         old.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     }
-    let mut common = site.setup.config.clone();
-    common["retention"] = json!({"remove": "prune", "keep_days": 1, "keep_at_least": 1});
-    site.write("_common.json", &common);
+    site.change_common(|common| common["retention"] = json!({"remove": "prune", "keep_days": 1, "keep_at_least": 1}));
     let pruned = site.call("prune", &["--job", "blog", "--job", "www"]);
     pruned.exited_with(0);
     assert_eq!((pruned.stdout.as_str(), pruned.stderr.as_str()), ("", ""), "silent for cron");
@@ -201,14 +199,7 @@ fn a_signal_ends_the_command_and_not_only_its_job() {
 #[test]
 fn a_refused_password_is_offered_once_by_each_command() {
     let mut site = Site::new(&["a", "b", "c"]);
-    let server = site.setup.serve_sftp(|builder| builder);
-    let mut common = site.setup.config.clone();
-    common["sftp"]["password"] = json!("wrong-p4ssword");
-    common["sftp"].as_object_mut().unwrap().remove("directory");
-    site.write("_common.json", &common);
-    for name in ["a", "b", "c"] {
-        site.write_job(name, json!({"sftp": {"directory": name}}));
-    }
+    let server = site.refuse_passwords(&["a", "b", "c"]);
     let passwords = || server.auth_attempts().into_iter().filter(|attempt| attempt.method == "password").count();
     for (number, (command, code)) in [("status", 2), ("list", 4), ("check", 4), ("verify", 4)].into_iter().enumerate() {
         let outcome = site.call(command, &[]);
@@ -220,12 +211,12 @@ fn a_refused_password_is_offered_once_by_each_command() {
 #[test]
 fn the_effective_configuration_shows_each_value_and_its_file_but_no_secret() {
     let site = Site::new(&["a"]);
-    let mut common = site.setup.config.clone();
-    common["source"]["url"] = json!("https://www.example.com/dump.zip?token=s3cr3t-query");
-    common["source"]["headers"] = json!({"file": "s3cr3t-header"});
-    common["email"]["server"]["passwort"] = json!("s3cr3t-typo");
-    common["retention"] = json!({"keep_days": 20, "keep_at_least": 5});
-    site.write("_common.json", &common);
+    site.change_common(|common| {
+        common["source"]["url"] = json!("https://www.example.com/dump.zip?token=s3cr3t-query");
+        common["source"]["headers"] = json!({"file": "s3cr3t-header"});
+        common["email"]["server"]["passwort"] = json!("s3cr3t-typo");
+        common["retention"] = json!({"keep_days": 20, "keep_at_least": 5});
+    });
     let retention = json!({"keep_days": 30, "keep_at_least": null});
     site.write_job("a", json!({"retention": retention, "drill": {"ping_url": {"file": "ping"}}}));
     let shown = site.call("check", &["--effective"]);

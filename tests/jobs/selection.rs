@@ -84,7 +84,7 @@ fn two_jobs_with_one_destination_are_refused_also_in_another_spelling() {
     outcome.exited_with(3);
     assert!(site.has_delivered("c") && !site.has_delivered("a"), "{}", outcome.all());
     for (job, other) in [("a", "b"), ("b", "a")] {
-        let mistake = format!("jobs/{job}.json: sftp.directory: with archive.name is also the destination of");
+        let mistake = format!("jobs/{job}.json: sftp.directory: receives archives with the same names from");
         let line =
             outcome.stderr.lines().find(|line| line.contains(&mistake)).unwrap_or_else(|| panic!("{}", outcome.stderr));
         assert!(line.contains(&format!("/jobs/{other}.json; give one of them another")), "{line}");

@@ -1,6 +1,7 @@
 //! Runs the jobs of a folder, some at the same time, and reports them together. Nothing that happens to one job stops the others.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::slice;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use crate::commands::invocation::Invocation;
 use crate::commands::recorded::{NotBegun, log_refusal};
 use crate::commands::run::job::{Night, prepare};
 use crate::commands::summary;
-use crate::config::{self, Email, JobFile, LoadError, Mattermost, Monitor, Reports, runs_programs};
+use crate::config::{self, Email, JobFile, LoadError, Mattermost, Monitor, Reports};
 use crate::exit_code::ExitCode;
 use crate::record::journal::Journal;
 use crate::record::run_record::{self, RunRecord};
@@ -41,7 +42,7 @@ pub(super) fn run(
     };
     let folder = Folder { night, invocation, signals, progress: Progress::on_terminal(), pinged: Mutex::default() };
     let mut ended = map_in_parallel(&jobs, parallel, |job| folder.run_job(job));
-    let is_whole = is_whole && ended.iter().all(|job| job.has_known_reports);
+    let is_whole = is_whole && ended.iter().all(|job| job.reports.is_some());
     report_unknown_jobs_with_others(&mut ended);
     let is_logged = ended.iter().all(|job| job.log.as_ref().is_some_and(LogFile::is_stream));
     let journals: Vec<Journal> = ended.iter().map(|job| job.journal.clone()).collect();
@@ -89,12 +90,11 @@ impl Folder<'_> {
         let opened = (journal.clone(), log.clone(), lines.clone());
         match recorded.work(opened, &self.signals, self.progress.clone(), lock, work) {
             // Its lock is released before the other jobs end.
-            Ok(ended) => ended.job,
+            Ok((job, _lock)) => job,
             Err(NotBegun { why, reason }) => {
-                journal.set_not_begun(why);
-                journal.begin(Task::ReadConfiguration).failed(&reason);
-                let (reports, retry) = (config.reports, Some(config.retry));
-                Reported { reports, has_known_reports: true, retry, start: None, journal, log, lines }
+                journal.set_not_begun(why, slice::from_ref(&reason));
+                let (reports, retry) = (Some(config.reports), Some(config.retry));
+                Reported { reports, retry, start: None, journal, log, lines }
             }
         }
     }
@@ -110,8 +110,7 @@ impl Folder<'_> {
     fn misconfigured(&self, job: &JobFile, error: &LoadError) -> Reported {
         let lines = log_refusal(&job.file, self.night.dry_run, error, self.invocation);
         let journal = self.journal(job);
-        journal.set_not_begun(run_record::NotBegun::Misconfigured);
-        lines.iter().for_each(|line| journal.begin(Task::ReadConfiguration).failed(line));
+        journal.set_not_begun(run_record::NotBegun::Misconfigured, &lines);
         self.unstarted(journal, config::load_reports(&job.file, self.invocation.environment))
     }
 
@@ -120,33 +119,32 @@ impl Folder<'_> {
         journal.set_interruption(cause);
         journal.stop_unfinished(&format!("not started: {}", Interrupted(cause)), false);
         // A program that prints a secret could take too long now.
-        let may_load = !runs_programs(&job.file);
-        self.unstarted(
-            journal,
-            may_load.then(|| config::load_reports(&job.file, self.invocation.environment)).flatten(),
-        )
+        let environment = self.invocation.environment;
+        let is_quick = !config::runs_programs(&job.file, environment);
+        self.unstarted(journal, is_quick.then(|| config::load_reports(&job.file, environment)).flatten())
     }
 
     fn journal(&self, job: &JobFile) -> Journal {
         Journal::new(self.night.record(&job.name, &[]))
     }
 
-    /// `reports` are `None` if they are unknown.
     fn unstarted(&self, journal: Journal, reports: Option<Reports>) -> Reported {
-        let (lines, has_known_reports) = (dispatcher::get_default(Clone::clone), reports.is_some());
-        let reports = reports.unwrap_or_default();
-        Reported { reports, has_known_reports, retry: None, start: None, journal, log: None, lines }
+        let lines = dispatcher::get_default(Clone::clone);
+        Reported { reports, retry: None, start: None, journal, log: None, lines }
     }
 }
 
-/// Jobs that did not begin and whose reports are unknown join the largest group of the others.
+/// Jobs whose reports are unknown join the largest group of the others.
 fn report_unknown_jobs_with_others(jobs: &mut [Reported]) {
-    let emails: Vec<Email> = jobs.iter().filter_map(|job| job.reports.email.clone()).collect();
-    let posts: Vec<Mattermost> = jobs.iter().filter_map(|job| job.reports.mattermost.clone()).collect();
+    let known = || jobs.iter().filter_map(|job| job.reports.as_ref());
+    let emails: Vec<&Email> = known().filter_map(|reports| reports.email.as_ref()).collect();
+    let posts: Vec<&Mattermost> = known().filter_map(|reports| reports.mattermost.as_ref()).collect();
     let email = emails.iter().max_by_key(|one| emails.iter().filter(|other| one.is_same(other)).count());
     let post = posts.iter().max_by_key(|one| posts.iter().filter(|other| one.is_same(other)).count());
-    for job in jobs.iter_mut().filter(|job| !job.has_known_reports) {
-        (job.reports.email, job.reports.mattermost) = (email.cloned(), post.cloned());
+    let (email, mattermost) = (email.copied().cloned(), post.copied().cloned());
+    let most = Reports { email, mattermost, ..Reports::default() };
+    for job in jobs {
+        job.reports.get_or_insert_with(|| most.clone());
     }
 }
 

@@ -9,7 +9,7 @@ use crate::report::mattermost::{markdown, overview};
 use crate::report::message::overview::has_failed;
 use crate::report::message::trial;
 
-/// Only so many failed jobs get an attachment of their own.
+/// Up to this many failed jobs get an attachment of their own.
 const MAX_ATTACHMENTS: usize = 5;
 
 /// The payload that reports one or several jobs. `undelivered_mail` states how many recipients the mail did not reach, and why.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 use testkit::servers::sftp::Builder;
 use testkit::servers::sftp_faults::{RequestFault, StatusCode};
-use testkit::servers::sftp_watch::Operation;
+use testkit::servers::sftp_watch::{Moment, Operation};
 use testkit::setup::extract_dump;
 
 use super::bad_night::BadNight;
@@ -56,6 +56,23 @@ fn an_archive_is_read_back_before_it_is_closed_and_only_once() {
     let read = bad.sftp().bytes_read();
     let again = read.saturating_sub(SIZE as u64);
     assert!(read > SIZE as u64 && again < SIZE as u64 / 10, "{read} bytes were read");
+}
+
+#[test]
+fn a_large_archive_is_also_synced_before_its_end() {
+    let syncs = Arc::new(AtomicU64::new(0));
+    let counted = syncs.clone();
+    let count = move |operation: Operation<'_>| {
+        if (operation.what, operation.moment) == ("fsync@openssh.com", Moment::Before) {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+        RequestFault::None
+    };
+    let mut bad = night(|sftp| sftp.on_operation(count));
+    // One writes, one reads back.
+    bad.set("sftp.connections", json!(2));
+    bad.run().exited_with(0);
+    assert_eq!(syncs.load(Ordering::SeqCst), 2);
 }
 
 #[test]

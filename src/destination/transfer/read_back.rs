@@ -10,6 +10,7 @@ use rangemap::RangeSet;
 
 use crate::destination::error::{DestinationError, is_missing};
 use crate::destination::session::connection::Connection;
+use crate::destination::session::folder::Durability;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::lanes::{self, Lane};
 use crate::destination::transfer::reading::RemoteReader;
@@ -21,6 +22,9 @@ use crate::runtime::progress::Bar;
 
 /// How many bytes at both ends of a file are read again once it is closed.
 const EDGE: u64 = 64 * 1024;
+/// After how many bytes verified over one connection the server is asked to write the unfinished file to its disk, so that little
+/// is left for the sync at the end.
+const SYNC_INTERVAL: usize = 32 * 1024 * 1024;
 
 /// Compares a file on the server with an archive. It can continue over another connection.
 pub(crate) struct ReadBack {
@@ -68,7 +72,15 @@ impl ReadBack {
     /// If the connection breaks. Or if the server does not show the file as it was written, perhaps because it is not closed:
     /// this ends all early reading.
     pub(crate) fn read_early(&self, connection: &Connection) -> Result<(), DestinationError> {
-        let read = self.open(connection).and_then(|mut reader| self.read_parts(&self.acknowledged, &mut reader, None));
+        let (mut unsynced, mut can_sync) = (0, true);
+        let sync = |reader: &mut RemoteReader<'_>, count| {
+            unsynced += count;
+            if can_sync && unsynced >= SYNC_INTERVAL {
+                // The upload's own sync decides whether the file is on the disk.
+                (unsynced, can_sync) = (0, reader.sync() == Durability::Synced);
+            }
+        };
+        let read = self.open(connection).and_then(|mut reader| self.read_parts(&self.acknowledged, &mut reader, sync));
         read.inspect_err(|error| {
             if !matches!(error, DestinationError::Broken { .. }) {
                 self.acknowledged.stop();
@@ -101,7 +113,8 @@ impl ReadBack {
             queue.add(range);
         }
         queue.finish();
-        let read = |connection: &Connection| self.read_parts(&queue, &mut self.open(connection)?, Some(bar));
+        let advance = |_: &mut RemoteReader<'_>, count| bar.advance(count);
+        let read = |connection: &Connection| self.read_parts(&queue, &mut self.open(connection)?, advance);
         let lane = Lane { queue: &queue, work: &read };
         let additional = extra_for_size(unverified).min(self.connections - 1);
         lanes::run(server, &queue, &vec![&lane; additional as usize], || read(connection))?;
@@ -116,11 +129,12 @@ impl ReadBack {
         Ok(())
     }
 
-    fn read_parts(
+    /// Calls `verified` after each read with the number of its bytes.
+    fn read_parts<'b>(
         &self,
         queue: &WorkQueue<Spool>,
-        reader: &mut RemoteReader<'_>,
-        bar: Option<&Bar>,
+        reader: &mut RemoteReader<'b>,
+        mut verified: impl FnMut(&mut RemoteReader<'b>, usize),
     ) -> Result<(), DestinationError> {
         let mut expected = Vec::new();
         while let Some(mut part) = reader.connection().rest_during(|| queue.take())? {
@@ -128,10 +142,9 @@ impl ReadBack {
             while part.start() < part.end() && !queue.is_stopped() {
                 let bytes = reader.read(part.end() - part.start())?;
                 self.compare(bytes, part.start(), &mut expected)?;
-                if let Some(bar) = bar {
-                    bar.advance(bytes.len());
-                }
-                part.advance(bytes.len() as u64);
+                let count = bytes.len();
+                part.advance(count as u64);
+                verified(reader, count);
                 // While the rest is on its way, what follows can be requested.
                 if reader.ends_exactly_at(part.end()) {
                     part.extend();

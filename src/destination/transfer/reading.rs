@@ -7,6 +7,7 @@ use ssh2::File;
 
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
+use crate::destination::session::folder::Durability;
 use crate::rules::checksum::Digest;
 
 /// libssh2 requests four times the size of a read in advance.
@@ -74,6 +75,11 @@ impl<'a> RemoteReader<'a> {
         };
         self.position += count as u64;
         Ok(&self.buffer[..count])
+    }
+
+    /// Asks the server to write the file to its disk.
+    pub(crate) fn sync(&mut self) -> Durability {
+        self.connection.sync(&mut self.file)
     }
 
     fn read_once(&mut self, max: u64) -> Result<usize, DestinationError> {

@@ -7,7 +7,8 @@
 #   stale     a stale dump: how much is fetched to detect that
 #   company   a fresh dump next to another large entry: how much of the ZIP is fetched
 #   repack    from the ZIP to the .tgz, compared with unzip and tar
-#   job       the whole job on loopback with verification, compared with curl, unzip, tar and sftp without verification
+#   job       the whole job on loopback with verification, compared with curl, unzip, tar and sftp, without verification
+#             and with it
 #   latency   the same with a round trip of 50 ms
 #   put       the whole job with a round trip of 50 ms, compared with sftp put alone
 #   narrow    the same on a line of 25 Mbit/s

@@ -100,11 +100,12 @@ section_repack() {
     compare repack "unzip, tar -czf"
 }
 
-# Prints the series $1-ours and $1-theirs; $2 is the name of the latter.
+# Prints the series $1-ours and $1-${3:-theirs}; $2 is the name of the latter.
 compare() {
+    local other=$1-${3:-theirs}
     row way seconds "ratio"
-    row "this program" "$(spread "$1-ours")" "$(ratio "$1-ours" "$1-theirs")"
-    row "$2" "$(spread "$1-theirs")" ""
+    row "this program" "$(spread "$1-ours")" "$(ratio "$1-ours" "$other")"
+    row "$2" "$(spread "$other")" ""
     print_table
 }
 
@@ -133,7 +134,7 @@ section_latency() {
 
 # Compares both ways of the whole job, from port $2 to port $3, as the series $1.
 compare_jobs() {
-    local round
+    local round unverified
     for ((round = 0; round < rounds; round++)); do
         configure "$2" "$3"
         measure_program
@@ -141,8 +142,13 @@ compare_jobs() {
         run_folder
         measure shell_job "$2" "$3"
         record "$1-theirs" "$seconds"
+        unverified=$seconds
+        measure shell_verify "$3"
+        record "$1-verified" "$(calculate "$unverified + $seconds")"
     done
-    compare "$1" "curl, unzip, tar -czf, sftp; not verified"
+    compare "$1" "curl, unzip, tar -czf, sftp put; not verified"
+    echo
+    compare "$1" "the same, with sftp get and cmp" verified
 }
 
 # Compares the whole job, verification included, with `sftp put` alone at a round trip of 50 ms.

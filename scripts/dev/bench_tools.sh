@@ -139,6 +139,11 @@ shell_job() {
         printf '%s\n' "put $work/archive.tgz $archives/archive.tgz" "ls -l $archives/archive.tgz" | sftp_batch "$2"
 }
 
+# Verifies what shell_job has sent to port $1.
+shell_verify() {
+    mv -- "$work/archive.tgz" "$work/sent.tgz" && get "$1" && cmp -- "$work/archive.tgz" "$work/sent.tgz"
+}
+
 # Prints the value of the expression $1.
 calculate() {
     awk "BEGIN { printf \"%.9g\", $1 }"

@@ -68,18 +68,3 @@ pub fn for_round_trip(round_trip: Duration) -> u64 {
     // A cast from float to integer saturates.
     (count.ceil() as u64).max(1)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_buffers_together_never_exceed_the_limit() {
-        for (writers, readers) in (1..=8).zip(0..=8) {
-            let total =
-                in_flight(8, writers, readers) as u64 * BUFFERED_PER_BYTE_IN_FLIGHT * (2 * writers + readers) / 2;
-            assert!(total <= MAX_BUFFERED, "{writers}, {readers}: {total}");
-        }
-        assert_eq!((in_flight(2, 1, 1), in_flight(1, 1, 1)), (MAX_IN_FLIGHT, MAX_IN_FLIGHT_ALONE));
-    }
-}

@@ -23,3 +23,13 @@ fn an_upload_divides_its_connections() {
     assert_eq!(in_advance(Writing::SeveralConnections), [1, 3, 7]);
     assert_eq!(in_advance(Writing::OneConnection), [1, 1, 1]);
 }
+
+#[test]
+fn the_buffers_of_a_transfer_take_at_most_32_mib() {
+    for (writers, readers) in (1..=8).zip(0..=8) {
+        // libssh2 buffers a byte in flight once, an upload up to twice and a reader half a time.
+        let halves = in_flight(8, writers, readers) as u64 * (6 * writers + 3 * readers);
+        assert!(halves / 2 <= 32 * MIB, "{writers}, {readers}: {halves}");
+    }
+    assert_eq!((in_flight(2, 1, 1), in_flight(1, 1, 1)), (2 * 1024 * 1024, 1024 * 1024));
+}

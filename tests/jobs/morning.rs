@@ -155,6 +155,6 @@ fn the_log_names_the_job_of_each_line() {
     let outcome = site.call("run", &["--parallel", "2"]);
     outcome.exited_with(0);
     let of = |name: &str| outcome.log.lines().filter(|line| line.contains(&format!("-{name}] "))).count();
-    assert!(of("a") > 5 && of("a") == of("b"), "{}", outcome.log);
+    assert!(of("a") > 5 && of("b") > 5, "{}", outcome.log);
     assert_eq!(of("a") + of("b"), outcome.log.lines().count(), "{}", outcome.log);
 }

@@ -22,8 +22,8 @@ use crate::runtime::progress::Bar;
 
 /// How many bytes at both ends of a file are read again once it is closed.
 const EDGE: u64 = 64 * 1024;
-/// After how many bytes verified over one connection the server is asked to write the unfinished file to its disk, so that little
-/// is left for the sync at the end.
+/// Whenever a connection has verified this many bytes early, it asks the server to sync the file, so that little is left to sync
+/// at the end.
 const SYNC_INTERVAL: usize = 32 * 1024 * 1024;
 
 /// Compares a file on the server with an archive. It can continue over another connection.
@@ -130,11 +130,11 @@ impl ReadBack {
     }
 
     /// Calls `verified` after each read with the number of its bytes.
-    fn read_parts<'b>(
+    fn read_parts(
         &self,
         queue: &WorkQueue<Spool>,
-        reader: &mut RemoteReader<'b>,
-        mut verified: impl FnMut(&mut RemoteReader<'b>, usize),
+        reader: &mut RemoteReader<'_>,
+        mut verified: impl FnMut(&mut RemoteReader<'_>, usize),
     ) -> Result<(), DestinationError> {
         let mut expected = Vec::new();
         while let Some(mut part) = reader.connection().rest_during(|| queue.take())? {
